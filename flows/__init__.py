@@ -1,0 +1,1 @@
+"""Prefect flows; they run notebooks and hold no finance."""

@@ -1,0 +1,1 @@
+"""Replays the store through the same decision code that trades."""

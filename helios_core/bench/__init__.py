@@ -1,0 +1,1 @@
+"""Side by side timings against named peers: `helios bench NAME`."""

@@ -1,0 +1,1 @@
+"""Frozen types and frame schemas that the tiers exchange; imports nothing but errors."""

@@ -1,0 +1,1 @@
+"""From target weights to orders: rounding, costs, states. Pure."""

@@ -1,0 +1,1 @@
+"""Tier 1: candles, gaps and the ninety features. Pure."""

@@ -1,0 +1,1 @@
+"""The Prefect server, its worker and its deployments, started and watched by Helios."""

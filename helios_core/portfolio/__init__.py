@@ -1,0 +1,1 @@
+"""Tier 5: moments, mean-variance weights, rebalancing. Pure."""

@@ -1,0 +1,1 @@
+"""Tier 3, Aether: volatility, Kelly sizing, leverage, limits. Pure."""

@@ -1,0 +1,1 @@
+"""Tier 4, the pure half: the brief, the view and its governor."""

@@ -1,0 +1,1 @@
+"""The VALR exchange client."""

@@ -1,0 +1,1 @@
+DROP SCHEMA IF EXISTS helios_bench CASCADE;

@@ -1,0 +1,1 @@
+TRUNCATE helios_bench.bars;

@@ -1,0 +1,1 @@
+SELECT ts, pair, open, high, low, close, volume FROM helios_bench.stored

@@ -1,0 +1,1 @@
+SELECT model_id FROM ml_models ORDER BY trained_at DESC

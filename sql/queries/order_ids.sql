@@ -1,0 +1,1 @@
+SELECT client_order_id FROM orders ORDER BY created_at DESC, id DESC LIMIT %(limit)s

@@ -1,0 +1,1 @@
+SELECT run_id, owner FROM runs WHERE state = 'running' ORDER BY run_id
