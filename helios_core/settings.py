@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
+from dotenv import dotenv_values
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
@@ -110,6 +111,12 @@ class LlmSettings(Section):
 class SecretFiles(PydanticBaseSettingsSource):
     """Reads ``HELIOS_..._FILE`` variables: the value of a secret is the content of that file."""
 
+    def __init__(
+        self, settings_cls: type[BaseSettings], dotenv: PydanticBaseSettingsSource
+    ) -> None:
+        super().__init__(settings_cls)
+        self._env_file = getattr(dotenv, "env_file", None)
+
     def get_field_value(
         self,
         field: FieldInfo,  # noqa: ARG002 - the signature is pydantic-settings'
@@ -121,9 +128,10 @@ class SecretFiles(PydanticBaseSettingsSource):
     def __call__(self) -> dict[str, Any]:
         """Return the nested mapping of all secrets given by file."""
         found: dict[str, Any] = {}
+        written = dotenv_values(self._env_file) if self._env_file else {}
         for path in secret_fields(self.settings_cls):
             name = PREFIX + "__".join(path).upper() + "_FILE"
-            file = os.environ.get(name)
+            file = os.environ.get(name) or written.get(name)
             if file is None:
                 continue
             target = found
@@ -199,6 +207,19 @@ class Settings(BaseSettings):
                     section[path[-1]] = json.loads(text)
         return values
 
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_secret_files(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Take names of secret files out of their sections; `SecretFiles` has read the files."""
+        for *sections, name in secret_fields(cls):
+            section = values
+            for key in sections:
+                section = section[key] if isinstance(section.get(key), dict) else {}
+            section.pop(f"{name}_file", None)
+            # `.env` keeps the whole name of what it does not know
+            values.pop(f"{PREFIX}{'__'.join((*sections, name))}_file".lower(), None)
+        return values
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -213,7 +234,7 @@ class Settings(BaseSettings):
             init_settings,
             env_settings,
             dotenv_settings,
-            SecretFiles(settings_cls),
+            SecretFiles(settings_cls, dotenv_settings),
             ProfileDefaults(settings_cls),
         )
 

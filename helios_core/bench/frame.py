@@ -257,9 +257,9 @@ def print_report(report: BenchReport) -> None:
     out = Console(width=None if console.is_terminal else 200)
     out.print(table)
     for subject, sentence in report.agreement.items():
-        out.print(f"agreement on {subject}: {sentence}", highlight=False)
+        out.print(f"agreement on {subject}: {sentence}", highlight=False, markup=False)
     machine = ", ".join(f"{key} {value}" for key, value in report.machine.items())
-    out.print(f"measured on {machine}", highlight=False)
+    out.print(f"measured on {machine}", highlight=False, markup=False)
 
 
 def _number(value: float) -> str:

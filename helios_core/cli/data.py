@@ -36,7 +36,7 @@ def import_(
     session = open_session()
     request = ImportRequest(pair=pair, timeframe=timeframe, time=time, tz=tz)
     prepare_schema(session.settings)
-    with open_store(session.settings) as database:
+    with open_store(session.settings, role="owner") as database:  # who may refresh rollups
         report = import_file(database, file, request)
     if as_json:
         print_json(report.to_json())

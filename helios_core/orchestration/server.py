@@ -139,9 +139,8 @@ class PrefectServer:
 
         ``/api/ready`` is open to everybody and tells of the database, ``/api/health`` does not.
         """
-        ready = self._get("/ready")
-        version = self._get("/admin/version")
-        return ready is not None and version is not None
+        # a port that is silent to the first question is not asked again
+        return self._get("/ready") is not None and self._get("/admin/version") is not None
 
     def _require_port(self, port: int) -> None:
         if self._process.note != str(port):

@@ -127,10 +127,11 @@ class Database:
             return psycopg.connect(self._dsn, autocommit=autocommit, **self._options())
         except psycopg.OperationalError as error:
             raise self._explain(error) from error
-        except psycopg.ProgrammingError as error:
+        except psycopg.ProgrammingError:
             raise DependencyError(
-                f"HELIOS_DATABASE_URL is not an address of a database: {error}"
-            ) from error
+                "HELIOS_DATABASE_URL is not an address of a database; it is written "
+                "postgresql://USER:PASSWORD@HOST:5432/DATABASE"
+            ) from None  # the cause repeats the address, and the password in it
 
     def _options(self) -> dict[str, Any]:
         settings = [

@@ -24,11 +24,8 @@ from helios_core.workbench.notebooks import (
     require_emit_last,
 )
 from helios_core.workbench.provenance import (
-    code_state,
-    digest,
-    environment_hash,
+    new_run,
     owner_is_alive,
-    process_owner,
     stamp_notebook,
 )
 from helios_core.workbench.results import RESULTS
@@ -141,29 +138,7 @@ def _record(
     path: Path, parameters: Json, run_id: str, now: datetime, flow_run_id: str | None
 ) -> RunRecord:
     effective = {p.name: p.default for p in notebook_parameters(path)} | dict(parameters)
-    code = code_state()
-    seed = effective.get("seed")
-    return RunRecord(
-        run_id=run_id,
-        notebook=path.stem,
-        parameters=effective,
-        parameters_hash=digest(effective),
-        commit=code.commit,
-        dirty=code.dirty,
-        feature_set=None,
-        data_as_of=None,
-        environment_hash=environment_hash(),
-        seed=seed if isinstance(seed, int) else None,
-        flow_run_id=flow_run_id,
-        state="running",
-        started_at=now,
-        ended_at=None,
-        outcome="",
-        result=None,
-        notebook_path=None,
-        notebook_sha256=None,
-        owner=process_owner(),
-    )
+    return new_run(run_id, path.stem, effective, now, flow_run_id)
 
 
 def _about(run: RunRecord) -> Json:

@@ -14,6 +14,7 @@ from helios_core.store import market
 from helios_core.store.bars import write_bars
 from helios_core.store.copying import Connection, Merged
 from helios_core.store.importing import ImportRequest, import_file
+from helios_core.store.rollups import refresh_rollups
 from helios_core.workbench.results import IngestResult
 from helios_core.workbench.run import RunContext
 
@@ -120,6 +121,7 @@ def bring_public(
         frame = exchange.candles(pair, Timeframe.M1, since, now)
         with run.database.connection() as conn:
             kept = _write(conn, frame, "valr", run.run_id, "no_trade")
+        _refresh(run, frame)
         inserted, unchanged = inserted + kept.inserted, unchanged + kept.unchanged
         lines.append(f"{pair}: {len(frame)} candles since {since:%Y-%m-%d %H:%MZ} from VALR")
     return Brought("valr", inserted, unchanged, tuple(lines))
@@ -151,6 +153,7 @@ def bring_simulated(run: RunContext, pairs: Sequence[str], wanted: Generated) ->
             market.upsert_pair_rules(conn, [rules])
             market.forget_other_sources(conn, pair, source)
             kept = _write(conn, frames[pair], source, run.run_id, "no_trade")
+        _refresh(run, frames[pair])
         inserted, unchanged = inserted + kept.inserted, unchanged + kept.unchanged
     line = f"generated {wanted.days} days of {', '.join(pairs)} with seed {wanted.seed}"
     return Brought("simulated", inserted, unchanged, (line,))
@@ -236,6 +239,11 @@ def _write(
         return Merged(0, 0, 0)
     written = write_bars(conn, frame, source, cause=cause, run_id=run_id)
     return written[Timeframe.M1]
+
+
+def _refresh(run: RunContext, frame: CandleFrame) -> None:
+    if not frame.is_empty():
+        refresh_rollups(run.database, frame["open_time"][0], frame["open_time"][-1])
 
 
 def _newest(conn: Connection, pair: str) -> datetime | None:

@@ -7,12 +7,14 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import psutil
 
+from helios_core.domain.runs import Json, RunRecord
 from helios_core.errors import NotebookError
 from helios_core.settings import PROJECT
 
@@ -60,6 +62,38 @@ def digest(plain: object) -> str:
     """Return the sha256 of `plain` as canonical JSON."""
     text = json.dumps(plain, sort_keys=True, separators=(",", ":"), default=str)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def new_run(
+    run_id: str,
+    notebook: str,
+    parameters: Json,
+    started_at: datetime,
+    flow_run_id: str | None = None,
+) -> RunRecord:
+    """Return the row that a run opens with: this code, this environment, this process."""
+    code, seed = code_state(), parameters.get("seed")
+    return RunRecord(
+        run_id=run_id,
+        notebook=notebook,
+        parameters=parameters,
+        parameters_hash=digest(parameters),
+        commit=code.commit,
+        dirty=code.dirty,
+        feature_set=None,
+        data_as_of=None,
+        environment_hash=environment_hash(),
+        seed=seed if isinstance(seed, int) else None,
+        flow_run_id=flow_run_id,
+        state="running",
+        started_at=started_at,
+        ended_at=None,
+        outcome="",
+        result=None,
+        notebook_path=None,
+        notebook_sha256=None,
+        owner=process_owner(),
+    )
 
 
 def file_sha256(path: Path) -> str:

@@ -10,24 +10,17 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from helios_core.bootstrap import SystemClock, SystemIds, open_store, start_logs
-from helios_core.domain.runs import Json, RunRecord
+from helios_core.domain.runs import Json
 from helios_core.errors import NotebookError
 from helios_core.logs import bind_run
 from helios_core.settings import Settings, load_settings, process_environment, run_environment
 from helios_core.store import ledger
-from helios_core.workbench.provenance import (
-    code_state,
-    digest,
-    environment_hash,
-    owner_is_alive,
-    process_owner,
-)
+from helios_core.workbench.provenance import new_run, owner_is_alive
 from helios_core.workbench.results import Result
 
 if TYPE_CHECKING:
@@ -98,36 +91,12 @@ def current_run() -> RunContext:
 def _open_interactive(settings: Settings, clock: SystemClock, ids: SystemIds) -> RunContext:
     now = clock.now()
     run = RunContext(ids.run_id(now), settings, clock, ids, ids.nonce(), True)
+    session = process_environment().get("JPY_SESSION_NAME", "")
+    notebook = f"interactive/{Path(session).stem or 'console'}"
     with run.database.connection() as conn:
         ledger.reap_dead_runs(conn, owner_is_alive)
-        ledger.open_run(conn, _interactive_record(run.run_id, now), run.nonce)
+        ledger.open_run(conn, new_run(run.run_id, notebook, {}, now), run.nonce)
     return run
-
-
-def _interactive_record(run_id: str, now: datetime) -> RunRecord:
-    session = process_environment().get("JPY_SESSION_NAME", "")
-    code = code_state()
-    return RunRecord(
-        run_id=run_id,
-        notebook=f"interactive/{Path(session).stem or 'console'}",
-        parameters={},
-        parameters_hash=digest({}),
-        commit=code.commit,
-        dirty=code.dirty,
-        feature_set=None,
-        data_as_of=None,
-        environment_hash=environment_hash(),
-        seed=None,
-        flow_run_id=None,
-        state="running",
-        started_at=now,
-        ended_at=None,
-        outcome="",
-        result=None,
-        notebook_path=None,
-        notebook_sha256=None,
-        owner=process_owner(),
-    )
 
 
 def emit(result: Result) -> None:

@@ -33,7 +33,7 @@ emit(TourResult(verdict="done", simulated=True, candles=3, features=72, sigma_mi
 """
 IN_ITS_GROUP = """\
 import os, subprocess
-child = subprocess.Popen(["sleep", "300"])
+child = subprocess.Popen(["sh", "-c", "trap '' INT TERM; sleep 300"])  # obeys no polite signal
 print("kept", os.getpid(), flush=True)
 """
 

@@ -85,6 +85,25 @@ def test_a_secret_can_be_a_file(monkeypatch, tmp_path):
     assert "hunter2" not in repr(settings)
 
 
+def test_a_secret_of_a_section_can_be_a_file_named_in_the_environment(monkeypatch, tmp_path):
+    file = tmp_path / "key"
+    file.write_text("canary\n")
+    monkeypatch.setenv("HELIOS_LLM__ANTHROPIC_API_KEY_FILE", str(file))
+
+    assert load_settings().llm.anthropic_api_key.get_secret_value() == "canary"
+
+
+@pytest.mark.parametrize("name", ["LLM__ANTHROPIC_API_KEY", "DATABASE_URL"])
+def test_the_file_of_a_secret_can_be_named_in_the_env_file(tmp_path, name):
+    file = tmp_path / "secret"
+    file.write_text("canary\n")
+    write(tmp_path, f"HELIOS_{name}_FILE={file}\n")
+    settings = load_settings()
+    found = settings.database_url or settings.llm.anthropic_api_key
+
+    assert found.get_secret_value() == "canary"
+
+
 @pytest.mark.parametrize("content", [None, ""])
 def test_a_missing_or_empty_secret_file_is_named(monkeypatch, tmp_path, content):
     file = tmp_path / "key"

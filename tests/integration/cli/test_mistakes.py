@@ -170,6 +170,14 @@ def test_an_unreachable_database_is_a_dependency_error(environment):
     assert "hunter2" not in done.stderr
 
 
+def test_an_address_that_is_none_is_told_without_its_password(environment):
+    done = helios(
+        environment, "data", "coverage", HELIOS_DATABASE_URL="postgres//app:hunter2@host/helios"
+    )
+    refused(done, 5, "postgresql://")
+    assert "hunter2" not in done.stderr
+
+
 @pytest.mark.db
 def test_a_taken_port_is_a_dependency_error(environment):
     with socket.create_server(("127.0.0.1", 0)) as taken:

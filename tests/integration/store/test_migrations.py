@@ -167,6 +167,14 @@ def test_the_embedded_server_is_plain_and_skips_what_needs_timescaledb(dsn, data
     }  # fmt: skip
 
 
+def test_a_server_that_has_timescaledb_gives_it_to_a_new_database(empty_dsn):
+    with psycopg.connect(empty_dsn) as conn:
+        (libraries,) = conn.execute("SHOW shared_preload_libraries").fetchone()
+    migrate(empty_dsn)
+
+    assert ("timescaledb" in libraries) == (status(empty_dsn).capability != "plain")
+
+
 def test_two_processes_may_migrate_at_once(empty_dsn):
     applied, errors = [], []
 
