@@ -108,6 +108,7 @@ def migrate(dsn: str, folder: Path = SQL / "schema") -> list[Applied]:
     ------
     MigrationError
         If an applied file was edited, or a statement fails; the file's transaction is rolled back.
+        If the database uses an edition of TimescaleDB that the server no longer gives it.
     DependencyError
         If the database cannot be reached.
     """
@@ -117,6 +118,7 @@ def migrate(dsn: str, folder: Path = SQL / "schema") -> list[Applied]:
         level = _prepare(conn)
         done = _applied(conn)
         _refuse_edited(migrations, done)
+        _refuse_lesser(migrations, done, level)
         applied = []
         for migration in migrations:
             if migration.name in done or not REQUIREMENTS[migration.requires](level):
@@ -184,6 +186,21 @@ def _refuse_edited(migrations: tuple[Migration, ...], done: dict[str, str]) -> N
         if known[name] != sha256:
             raise MigrationError(
                 f"{name} was edited after it was applied; restore it and add a new file instead"
+            )
+
+
+def _refuse_lesser(
+    migrations: tuple[Migration, ...], done: dict[str, str], level: Capability
+) -> None:
+    """Refuse a server that lost what the database rests on: it would refuse writes one by one."""
+    for migration in migrations:
+        needs = migration.requires
+        lost = needs.startswith("timescaledb") and not REQUIREMENTS[needs](level)
+        if lost and migration.name in done:
+            raise MigrationError(
+                f"the database has {migration.name}, which needs {needs}, but the level of the "
+                f"server is {level} now; load TimescaleDB, with timescaledb.license = 'timescale' "
+                f"for the Community edition"
             )
 
 

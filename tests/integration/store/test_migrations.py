@@ -167,12 +167,26 @@ def test_the_embedded_server_is_plain_and_skips_what_needs_timescaledb(dsn, data
     }  # fmt: skip
 
 
-def test_a_server_that_has_timescaledb_gives_it_to_a_new_database(empty_dsn):
-    with psycopg.connect(empty_dsn) as conn:
+def test_a_server_that_has_timescaledb_gives_it_to_a_new_database(empty_dsn, databases):
+    with psycopg.connect(databases.admin) as conn:
         (libraries,) = conn.execute("SHOW shared_preload_libraries").fetchone()
     migrate(empty_dsn)
 
     assert ("timescaledb" in libraries) == (status(empty_dsn).capability != "plain")
+
+
+def test_a_server_that_lost_what_the_database_rests_on_is_refused(dsn):
+    lost = next(m for m in read_migrations() if m.name == "0030_columnstore.tsl.sql")
+    if lost.name in status(dsn).applied:
+        pytest.skip("this server has the Community edition and cannot lose it while it runs")
+    with psycopg.connect(dsn) as conn:
+        conn.execute(
+            "INSERT INTO helios.schema_migrations (name, sha256, capability) VALUES (%s, %s, %s)",
+            (lost.name, lost.sha256, "community"),
+        )
+
+    with pytest.raises(MigrationError, match=r"needs timescaledb-tsl, but the level of the server"):
+        migrate(dsn)
 
 
 def test_two_processes_may_migrate_at_once(empty_dsn):
