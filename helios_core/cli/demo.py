@@ -1,5 +1,7 @@
 """`helios demo`: the whole desk, from candles to paper orders, in one command."""
 
+import shutil
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -76,9 +78,10 @@ def _print_summary(done: "DemoSummary") -> None:
     orders = done.result("61_trading_cycle")["orders"]
     first = str(orders[0]) if isinstance(orders, list) and orders else "ORDER"
     typer.echo(f"Prefect UI      {done.ui}  (password: the content of {done.password_file})")
-    typer.echo(f"Why an order    helios why {first}")
-    typer.echo("Notebooks       helios lab")
-    typer.echo("Stop            helios flow down && helios db down")
+    helios = _command()
+    typer.echo(f"Why an order    {helios} why {first}")
+    typer.echo(f"Notebooks       {helios} lab")
+    typer.echo(f"Stop            {helios} flow down && {helios} db down")
 
 
 def _facts(done: "DemoSummary") -> dict[str, Any]:
@@ -118,6 +121,11 @@ def _short(path: str | None) -> str:
         return ""
     full = Path(path)
     return str(full.relative_to(Path.cwd())) if full.is_relative_to(Path.cwd()) else path
+
+
+def _command() -> str:
+    """Return how this program is called from here: by name if it is on the path."""
+    return "helios" if shutil.which("helios") else _short(sys.argv[0])
 
 
 def _plain(done: "DemoSummary") -> dict[str, Any]:

@@ -85,6 +85,7 @@ class LogLine(Answer):
     """One line of the log of a run."""
 
     id: str
+    name: str = ""  # of the logger; tasks have another one than their flow
     level: int
     timestamp: datetime
     message: str

@@ -17,7 +17,8 @@ PAGE = 200  # the server's own limit of a filter
 REQUEST_SECONDS = 30.0
 POLL_SECONDS = 0.5
 LOG_SECONDS = 2.5  # until the log of a run that was killed is taken for complete
-LAST_LINE = "Finished in state"
+FLOW_LOGGER = "prefect.flow_runs"
+LAST_LINE = "Finished in state"  # of a flow, and of each of its tasks
 Body = Mapping[str, Any] | list[Plain] | None
 
 
@@ -214,7 +215,9 @@ class Follower:
             self._on_progress(run, lines)
         self._seen.update(line.id for line in lines)
         self._state = run.state_name
-        self._complete |= any(line.message.startswith(LAST_LINE) for line in lines)
+        self._complete |= any(
+            line.name == FLOW_LOGGER and line.message.startswith(LAST_LINE) for line in lines
+        )
         if not run.is_terminal:
             return False
         now = self._clock.monotonic()

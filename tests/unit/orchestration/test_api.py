@@ -45,9 +45,15 @@ def run_row(kind: str, message: str | None = None) -> dict:
     }
 
 
-def log_row(number: int, message: str) -> dict:
+def log_row(number: int, message: str, name: str = "prefect.flow_runs") -> dict:
     when = f"2026-01-31T12:00:{number:02d}Z"
-    return {"id": f"l{number}", "level": 20, "timestamp": when, "message": message}
+    return {
+        "id": f"l{number}",
+        "name": name,
+        "level": 20,
+        "timestamp": when,
+        "message": message,
+    }
 
 
 @pytest.mark.parametrize(
@@ -121,14 +127,10 @@ def test_a_run_keeps_the_parameters_of_its_deployment_that_are_not_given(tmp_pat
 
 def test_waiting_tells_each_line_once_and_waits_for_the_last_one(tmp_path):
     states = iter(["PENDING", "RUNNING", "COMPLETED", "COMPLETED", "COMPLETED"])
-    logs = iter(
-        [
-            [],
-            [log_row(2, "b")],
-            [log_row(1, "a"), log_row(2, "b")],  # of another process, arrives late
-            [log_row(1, "a"), log_row(2, "b"), log_row(3, "Finished in state Completed()")],
-        ]
-    )
+    a, b = log_row(1, "a"), log_row(2, "b")
+    task = log_row(3, "Finished in state Completed()", "prefect.task_runs")
+    flow = log_row(4, "Finished in state Completed()")
+    logs = iter([[], [b], [a, b, task], [a, b, task, flow]])  # a is of another process, and late
 
     def answer(request):
         if request.url.path.endswith("/logs/filter"):
@@ -141,7 +143,7 @@ def test_waiting_tells_each_line_once_and_waits_for_the_last_one(tmp_path):
             "r1", StepClock(), 60, lambda run, new: told.extend(line.message for line in new)
         )
 
-    assert told == ["b", "a", "Finished in state Completed()"]
+    assert told == ["b", "a", task["message"], flow["message"]]
     assert ended.is_terminal
 
 
