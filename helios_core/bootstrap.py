@@ -108,7 +108,8 @@ def open_store(settings: Settings, role: str = "app") -> "Database":
     Parameters
     ----------
     role : {"owner", "app", "ro"}
-        Migrations need the owner, notebooks and the cycle the app role, reports read only.
+        Migrations and imports, which refresh roll-ups, need the owner; notebooks and the cycle
+        the app role; reports read only.
     """
     from helios_core.store.database import Database
 

@@ -8,15 +8,13 @@ The mode of trading is not a setting: paper is what every command starts with.
 import json
 import os
 from contextlib import suppress
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, get_origin
 
-from dotenv import dotenv_values
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
-from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -29,20 +27,20 @@ from helios_core.market.config import MarketConfig
 from helios_core.network.config import NetworkConfig
 from helios_core.portfolio.config import PortfolioConfig
 from helios_core.risk.config import RiskConfig
+from helios_core.setting_sources import (
+    PREFIX,
+    ProfileDefaults,
+    SecretFiles,
+    leaves,
+    secret_fields,
+)
 from helios_core.strategy.config import StrategyConfig
 
 PROJECT = Path(__file__).resolve().parent.parent
-PREFIX = "HELIOS_"
 Profile = Literal["development", "staging", "production"]
 
 # Read by name outside of `Settings`: the file of settings, a run's identity, the test database.
 RESERVED = frozenset({"HELIOS_ENV_FILE", "HELIOS_RUN_ID", "HELIOS_RUN_NONCE", "HELIOS_TEST_DSN"})
-
-PROFILES: dict[str, dict[str, Any]] = {
-    "development": {"logs": {"format": "text", "level": "INFO"}},
-    "staging": {"logs": {"format": "json", "level": "INFO"}, "flows": {"schedules": True}},
-    "production": {"logs": {"format": "json", "level": "INFO"}, "flows": {"schedules": True}},
-}
 
 
 class Section(BaseModel):
@@ -106,56 +104,6 @@ class LlmSettings(Section):
     """Tier 4 provider."""
 
     anthropic_api_key: SecretStr | None = None
-
-
-class SecretFiles(PydanticBaseSettingsSource):
-    """Reads ``HELIOS_..._FILE`` variables: the value of a secret is the content of that file."""
-
-    def __init__(
-        self, settings_cls: type[BaseSettings], dotenv: PydanticBaseSettingsSource
-    ) -> None:
-        super().__init__(settings_cls)
-        self._env_file = getattr(dotenv, "env_file", None)
-
-    def get_field_value(
-        self,
-        field: FieldInfo,  # noqa: ARG002 - the signature is pydantic-settings'
-        field_name: str,
-    ) -> tuple[Any, str, bool]:
-        """Return nothing for single fields; `__call__` builds the whole mapping."""
-        return None, field_name, False
-
-    def __call__(self) -> dict[str, Any]:
-        """Return the nested mapping of all secrets given by file."""
-        found: dict[str, Any] = {}
-        written = dotenv_values(self._env_file) if self._env_file else {}
-        for path in secret_fields(self.settings_cls):
-            name = PREFIX + "__".join(path).upper() + "_FILE"
-            file = os.environ.get(name) or written.get(name)
-            if file is None:
-                continue
-            target = found
-            for key in path[:-1]:
-                target = target.setdefault(key, {})
-            target[path[-1]] = _read_secret(name, Path(file))
-        return found
-
-
-class ProfileDefaults(PydanticBaseSettingsSource):
-    """Defaults that differ between development, staging and production."""
-
-    def get_field_value(
-        self,
-        field: FieldInfo,  # noqa: ARG002 - the signature is pydantic-settings'
-        field_name: str,
-    ) -> tuple[Any, str, bool]:
-        """Return nothing for single fields; `__call__` builds the whole mapping."""
-        return None, field_name, False
-
-    def __call__(self) -> dict[str, Any]:
-        """Return the defaults of the profile that the sources above have chosen."""
-        profile = str(self.current_state.get("profile", "development"))
-        return PROFILES.get(profile, {})
 
 
 class Settings(BaseSettings):
@@ -319,41 +267,6 @@ def variable_names() -> frozenset[str]:
     return frozenset(
         names | {f"{PREFIX}{'__'.join(p).upper()}_FILE" for p in secret_fields(Settings)}
     )
-
-
-def leaves(model: type, prefix: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], Any]]:
-    """Return (path, annotation) of every field below `model`, sections and tier configs opened."""
-    found: list[tuple[tuple[str, ...], Any]] = []
-    for name, annotation in _fields(model):
-        path = (*prefix, name)
-        if _fields(annotation):
-            found.extend(leaves(annotation, path))
-        else:
-            found.append((path, annotation))
-    return found
-
-
-def _fields(model: Any) -> list[tuple[str, Any]]:  # noqa: ANN401 - any annotation
-    if isinstance(model, type) and issubclass(model, BaseModel):
-        return [(name, field.annotation) for name, field in model.model_fields.items()]
-    if isinstance(model, type) and is_dataclass(model):
-        return [(field.name, field.type) for field in fields(model)]
-    return []
-
-
-def secret_fields(model: type) -> list[tuple[str, ...]]:
-    """Return the path of every secret below `model`."""
-    return [p for p, kind in leaves(model) if kind is SecretStr or SecretStr in get_args(kind)]
-
-
-def _read_secret(name: str, file: Path) -> str:
-    try:
-        value = file.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{name} names {file}, which cannot be read: {error}") from error
-    if not value:
-        raise ConfigError(f"{name} names {file}, which is empty; write the secret into it")
-    return value
 
 
 __all__ = ["PROJECT", "Settings", "load_settings", "run_environment"]

@@ -82,6 +82,7 @@ class Databases:
             self._execute(f"GRANT CONNECT ON DATABASE {name} TO helios_ro")
         elif migrated:
             prepare(self.address(name, "owner"))
+            stop_jobs(self.address(name, "owner"))
         return name
 
     def drop(self, name: str) -> None:
@@ -106,6 +107,17 @@ def prepare(dsn: str) -> None:
     with Database(dsn, application="helios-test") as database, database.connection() as conn:
         market.upsert_pair_rules(conn, builtin_rules())
         research.save_feature_set(conn, FEATURE_SET, FEATURE_NAMES)
+
+
+def stop_jobs(dsn: str) -> None:
+    """Stop the jobs of TimescaleDB, which would compress and refresh what a test just wrote."""
+    import psycopg
+
+    from helios_core.store.migrations import capability
+
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        if capability(conn) != "plain":
+            conn.execute("SELECT _timescaledb_functions.stop_background_workers()")
 
 
 @pytest.fixture(scope="session")
