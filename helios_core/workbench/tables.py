@@ -41,6 +41,7 @@ class Table:
         body = "".join(
             f"<tr>{''.join(_cell('td', cell) for cell in row)}</tr>" for row in self.frame.rows()
         )
+        body = body or f"<tr>{_cell('td', 'none')}</tr>"
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
@@ -179,13 +180,13 @@ def checks(verdict: Verdict) -> Table:
     rows = [
         {
             "check": check.name,
-            "": "passed" if check.passed else "REFUSED",
+            "verdict": "passed" if check.passed else "REFUSED",
             "required": check.required,
             "found": check.found,
         }
         for check in verdict.checks
     ]
-    return table(rows, ("check", "", "required", "found"))
+    return table(rows, ("check", "verdict", "required", "found"))
 
 
 def scores(report: "Report") -> Table:
@@ -207,7 +208,7 @@ def scores(report: "Report") -> Table:
 
 def performance(result: "BacktestResult") -> Table:
     """Return the replayed policy beside holding the pairs."""
-    columns = ("", "policy", "buy and hold")
+    columns = ("figure", "policy", "buy and hold")
     ours, theirs = result.performance, result.benchmark_performance
     shown = {
         "total return %": ("total_return", 100.0),
@@ -220,13 +221,13 @@ def performance(result: "BacktestResult") -> Table:
     }
     rows = [
         {
-            "": name,
+            "figure": name,
             "policy": _number(scale * getattr(ours, field)),
             "buy and hold": _number(scale * getattr(theirs, field)),
         }
         for name, (field, scale) in shown.items()
     ]
-    fills = {"": "fills", "policy": str(ours.fills), "buy and hold": str(theirs.fills)}
+    fills = {"figure": "fills", "policy": str(ours.fills), "buy and hold": str(theirs.fills)}
     return table([*rows, fills], columns)
 
 
