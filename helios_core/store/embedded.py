@@ -21,7 +21,12 @@ from psycopg import sql
 from helios_core.errors import DependencyError, NotFoundError
 from helios_core.logs import logger
 from helios_core.store.binaries import PUBLIC_DIR, reachable, server_programs
-from helios_core.store.postmaster import forget_zombie, held_by_the_dead, living_pid
+from helios_core.store.postmaster import (
+    forget_zombie,
+    held_by_the_dead,
+    is_alive,
+    living_pid,
+)
 from helios_core.store.secrets import exclusive, secret, write_secret
 
 NOBODY = 65534  # PostgreSQL refuses to run as root; an id without a name fails in initdb
@@ -222,9 +227,9 @@ class EmbeddedServer:
                 if waited > ZOMBIE_SECONDS:
                     forget_zombie(self.data)
                 size = self.log.stat().st_size if self.log.exists() else 0
-                self._spawn()
-                tail = self._watch(admin, size)
-                if tail is not None and not held_by_the_dead(tail):
+                text = self._watch(admin, self._spawn(), size)
+                if text is not None and not held_by_the_dead(text):
+                    tail = " | ".join(text.splitlines()[-4:])
                     raise DependencyError(
                         f"the embedded database did not start; {self.log} ends with: {tail}"
                     )
@@ -236,29 +241,38 @@ class EmbeddedServer:
             time.sleep(0.1)
         logger("store").info("database started", pid=living_pid(self.data), data=str(self.data))
 
-    def _watch(self, admin: str, size: int) -> str | None:
-        """Wait for a new postmaster: None when it answers, the end of its log when it gave up."""
+    def _watch(self, admin: str, pid: int, size: int) -> str | None:
+        """Wait for the new postmaster `pid`: None when it answers, its log when it gave up.
+
+        What the log says does not tell: backends of a killed server write to it while they end.
+        """
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
+            gone = not is_alive(pid)  # asked first: it may answer and then be stopped by others
             if self._answers(admin):
                 return None
-            with self.log.open("rb") as log:
-                log.seek(size)
-                text = log.read().decode(errors="replace")
-            if living_pid(self.data) is None and "FATAL" in text:
-                return " | ".join(text.splitlines()[-4:])
+            if gone:
+                break
             time.sleep(0.05)
-        return self.log.read_text(errors="replace")[-400:]
+        with self.log.open("rb") as log:
+            log.seek(size)
+            return log.read().decode(errors="replace")
 
-    def _spawn(self) -> None:
-        """Start postgres through a shell that ends at once: it is nobody's child afterwards."""
+    def _spawn(self) -> int:
+        """Start postgres through a shell that ends at once, so that it is nobody's child.
+
+        Returns
+        -------
+        int
+            Its process id.
+        """
         program = str(server_programs(self._binaries, as_nobody=self._as_nobody) / "postgres")
         with self.log.open("ab") as log:
-            subprocess.run(  # noqa: S603 - our own binary
+            done = subprocess.run(  # noqa: S603 - our own binary
                 [
                     "/bin/sh",
                     "-c",
-                    '"$@" &',
+                    '"$@" >&2 & echo $!',
                     "sh",
                     program,
                     "-D",
@@ -266,7 +280,7 @@ class EmbeddedServer:
                     *self._arguments(),
                 ],
                 stdin=subprocess.DEVNULL,
-                stdout=log,
+                stdout=subprocess.PIPE,
                 stderr=log,
                 cwd=self.data,
                 start_new_session=True,
@@ -274,6 +288,7 @@ class EmbeddedServer:
                 env=ENVIRONMENT,
                 **self._identity(),
             )
+        return int(done.stdout)
 
     def _run(self, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         program = server_programs(self._binaries, as_nobody=self._as_nobody) / name

@@ -18,6 +18,14 @@ def living_pid(data: Path) -> int | None:
     return pid if alive else None
 
 
+def is_alive(pid: int) -> bool:
+    """Whether a process runs; one that ended and was not reaped does not."""
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
 def forget_zombie(data: Path) -> None:
     """Remove the lock of a killed postmaster that nobody reaps, once all its children ended.
 

@@ -117,6 +117,23 @@ def test_passwords_are_files_that_only_their_owner_reads(started):
     assert len({file.read_text() for file in files}) == len(files)
 
 
+def test_last_words_of_a_killed_server_are_not_taken_for_a_failed_start(started, monkeypatch):
+    """Its backends notice the death late and write to the same log, after the new server began."""
+    spawn = EmbeddedServer._spawn
+
+    def spawn_beside_the_dying(server):
+        pid = spawn(server)
+        with server.log.open("a") as log:
+            log.write("FATAL:  terminating connection due to unexpected postmaster exit\n")
+        return pid
+
+    monkeypatch.setattr(EmbeddedServer, "_spawn", spawn_beside_the_dying)
+    os.kill(started.status().pid, signal.SIGKILL)
+
+    with psycopg.connect(started.start()) as conn:
+        assert conn.execute("SELECT 1").fetchone() == (1,)
+
+
 def test_no_network_port_is_open(started):
     with psycopg.connect(started.dsn()) as conn:
         assert conn.execute("SHOW listen_addresses").fetchone() == ("",)
