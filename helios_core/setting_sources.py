@@ -21,14 +21,8 @@ PROFILES: dict[str, dict[str, Any]] = {
 }
 
 
-class SecretFiles(PydanticBaseSettingsSource):
-    """Reads ``HELIOS_..._FILE`` variables: the value of a secret is the content of that file."""
-
-    def __init__(
-        self, settings_cls: type[BaseSettings], dotenv: PydanticBaseSettingsSource
-    ) -> None:
-        super().__init__(settings_cls)
-        self._env_file = getattr(dotenv, "env_file", None)
+class WholeSource(PydanticBaseSettingsSource):
+    """A source that gives all its settings at once, by `__call__`."""
 
     def get_field_value(
         self,
@@ -37,6 +31,16 @@ class SecretFiles(PydanticBaseSettingsSource):
     ) -> tuple[Any, str, bool]:
         """Return nothing for single fields; `__call__` builds the whole mapping."""
         return None, field_name, False
+
+
+class SecretFiles(WholeSource):
+    """Reads ``HELIOS_..._FILE`` variables: the value of a secret is the content of that file."""
+
+    def __init__(
+        self, settings_cls: type[BaseSettings], dotenv: PydanticBaseSettingsSource
+    ) -> None:
+        super().__init__(settings_cls)
+        self._env_file = getattr(dotenv, "env_file", None)
 
     def __call__(self) -> dict[str, Any]:
         """Return the nested mapping of all secrets given by file."""
@@ -54,16 +58,8 @@ class SecretFiles(PydanticBaseSettingsSource):
         return found
 
 
-class ProfileDefaults(PydanticBaseSettingsSource):
+class ProfileDefaults(WholeSource):
     """Defaults that differ between development, staging and production."""
-
-    def get_field_value(
-        self,
-        field: FieldInfo,  # noqa: ARG002 - the signature is pydantic-settings'
-        field_name: str,
-    ) -> tuple[Any, str, bool]:
-        """Return nothing for single fields; `__call__` builds the whole mapping."""
-        return None, field_name, False
 
     def __call__(self) -> dict[str, Any]:
         """Return the defaults of the profile that the sources above have chosen."""
